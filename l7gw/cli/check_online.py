@@ -32,6 +32,7 @@ from l7gw.timeouts import USUAL_TIMEOUTS
 # Somebody waits for the answers: shorter than the gateway's own, and long enough for another continent.
 TIMEOUTS = replace(USUAL_TIMEOUTS, dial=5.0, answer_begins=10.0)
 STYLES: dict[State, str] = {"green": "green", "yellow": "yellow", "red": "bold red"}
+SPINNER = "dots"
 MARK = 8  # columns of a state
 WIDEST = 40  # columns of a check's name
 MOST_ALIKE = 12  # green lines about one thing, one after the other, that are shown; a policy may need hundreds of permissions
@@ -120,6 +121,7 @@ def _progress(output: str) -> Iterator[Callable[[int, list[str]], None]]:
         yield lambda over, doing: None
         return
     with shows.status("asking …") as status:
+        status.update(spinner=SPINNER)  # draws at once what would be drawn a tenth of a second later
         yield lambda over, doing: status.update(_doing(over, doing))
 
 

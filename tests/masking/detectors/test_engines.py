@@ -57,7 +57,10 @@ def test_shapes_that_are_noticed_by_the_same_text_are_one_group() -> None:
 LOOKED_FOR = sorted({text(shape) for one in BUILT_IN for shape in one.shapes for text in (notice_of, beginning_of) if text(shape)})
 
 
-@pytest.mark.parametrize("runs", [20, pytest.param(80, marks=pytest.mark.long)])
+PATIENT = (pytest.mark.long, pytest.mark.timeout(400))  # they take a fourth of it on a slow machine
+
+
+@pytest.mark.parametrize("runs", [20, pytest.param(200, marks=PATIENT)])
 def test_whatever_an_expression_stands_for_is_noticed_wherever_it_begins(runs: int) -> None:
     def check(text: str) -> None:
         noticed = Noticed([text])
@@ -86,7 +89,7 @@ def test_the_password_of_a_url_whose_slashes_are_escaped_is_noticed_at_any_depth
 BEFORE = (b"", b" ", b"a: ", b"\n", b'{"')
 
 
-@pytest.mark.parametrize("runs", [60, pytest.param(1000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("runs", [60, pytest.param(2000, marks=PATIENT)])
 def test_whatever_says_something_of_a_structure_is_found_alone_and_beside_all_others(runs: int) -> None:
     dice = random.Random(runs)
     noticed = sorted({notice_of(shape) for one in BUILT_IN for shape in one.shapes})
@@ -105,7 +108,7 @@ def test_whatever_says_something_of_a_structure_is_found_alone_and_beside_all_ot
             assert everything.find(b" " + text + b" ", 0) & DETECTOR, (notice, text)
 
 
-@pytest.mark.parametrize("runs", [10, pytest.param(200, marks=pytest.mark.long)])
+@pytest.mark.parametrize("runs", [10, pytest.param(200, marks=PATIENT)])
 def test_whatever_is_looked_for_is_noticed_beside_all_other_texts(runs: int) -> None:
     dice = random.Random(runs)
     noticed = Noticed(LOOKED_FOR, once=True)
@@ -140,7 +143,7 @@ def _of_a_user(dice: random.Random) -> str:
     return begins + some() + value + dice.choice(["", some()]) + dice.choice(["", "", r"\b", "$"])
 
 
-@pytest.mark.parametrize("runs", [10, pytest.param(1500, marks=pytest.mark.long)])
+@pytest.mark.parametrize("runs", [10, pytest.param(1500, marks=PATIENT)])
 def test_what_a_pattern_of_a_user_matches_is_found_by_its_detector(runs: int) -> None:
     dice = random.Random(runs)
     for pattern in (*OF_USERS, *(_of_a_user(dice) for _ in range(runs))):
